@@ -1,0 +1,1 @@
+"""Analytic formulas, one module a chapter (numpy and scipy, never jax)."""

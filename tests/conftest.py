@@ -1,0 +1,16 @@
+"""Strictness shared by all tests: float64, no silent rank promotion, shapes checked."""
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+install_import_hook("learndyn", "strict.typechecked")
+
+
+@pytest.fixture
+def key():
+    """A random key: the same in every test, split by whoever needs two."""
+    return jax.random.key(0)
