@@ -25,6 +25,7 @@ book: .venv/complete
 	$(RUN) book/_tools/execute.py
 	$(BIN)/jb build . $(STRICT)
 	$(RUN) book/_tools/notebooks.py _build/html/_static/notebooks
+	$(RUN) book/_tools/bundle.py _build/html/_static
 	@echo "Open _build/html/index.html in a browser; nothing needs to be served."
 
 test: .venv/complete

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from learndyn.figures.page import write_scripts
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -71,10 +72,11 @@ def mathjax_files() -> dict[str, Path]:
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Ship MathJax; remove from the site what nothing on it refers to."""
+    """Ship MathJax and the explorables' scripts; remove what nothing refers to."""
     if error or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
+    write_scripts(static)
     for name, source in mathjax_files().items():
         target = static / "mathjax" / name
         if not target.exists() or target.stat().st_size != source.stat().st_size:

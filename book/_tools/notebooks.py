@@ -19,7 +19,7 @@ from pybtex.database import BibliographyData, parse_file
 from source import MARKDOWN, ROOT, Page, split, toc
 
 sys.path.append(str(ROOT / "book" / "_extensions"))
-from formula import without_docstring  # noqa: E402
+from formula import without_docstring
 
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 EQUATION = re.compile(r"\$\$[ \t]*\(([^)\s]+)\)[ \t]*$", re.M)
@@ -59,7 +59,7 @@ class Index:
         """Markdown link from `page` to the page that holds `label`."""
         target = self.page_of[label]
         text = text or self.text_of.get(label, label)
-        if target is page or "{code-cell}" not in target.text:
+        if target is page or not target.cells:
             return text
         depth = "../" * self.address(page).count("/")
         return f"[{text}]({depth}{self.address(target)}.ipynb)"
@@ -99,7 +99,7 @@ class Converter:
         """One directive as a block quote, code, details or a displayed equation."""
         if name == "formula":
             module = options.get("module", f"theory.{argument}")
-            file = (ROOT / "lib/learndyn").joinpath(*module.split(".")).with_suffix(".py")
+            file = ROOT.joinpath("lib/learndyn", f"{module.replace('.', '/')}.py")
             code = without_docstring(file.read_text("utf-8"), options["pyobject"])
             return f"```python\n# learndyn.{module}\n{code}\n```"
         if name == "math":
@@ -109,9 +109,7 @@ class Converter:
         body = self.convert(body).strip()
         folded = name == "dropdown" or "dropdown" in options.get("class", "")
         if folded:
-            return (
-                f"<details><summary>{argument}</summary>\n\n{body}\n\n</details>"
-            )
+            return f"<details><summary>{argument}</summary>\n\n{body}\n\n</details>"
         if name == "solution":
             argument = self.index.text_of.get(argument, argument)
         title = name.removeprefix("prf:").capitalize()
@@ -174,7 +172,7 @@ def glued(notebook: nbformat.NotebookNode) -> dict[str, str]:
 
 
 def readable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """An output as a notebook shows it; glued values vanish, explorables stand still."""
+    """An output as a notebook shows it: no glued values, explorables stand still."""
     if output.get("metadata", {}).get("scrapbook"):
         return None
     html = output.get("data", {}).get("text/html", "")
@@ -182,14 +180,15 @@ def readable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
         still = re.search(r"data:image/png;base64,([^\"']+)", html)
         if not still:
             raise ValueError("an explorable has no still")
-        data = {"image/png": still[1], "text/plain": "Run this cell to move the figure."}
+        data = {"image/png": still[1], "text/plain": "Run this cell: it moves."}
         return nbformat.v4.new_output("display_data", data=data)
     return output
 
 
 def notebook(path: Path, index: Index) -> nbformat.NotebookNode:
     """The notebook of one page, with the outputs of its last execution."""
-    page = Page(path)
+    name = path.relative_to(ROOT / "book").with_suffix("").as_posix()
+    page = index.page_of[name]
     written = jupytext.read(path)
     _, executed = get_cache(CACHE).merge_match_into_notebook(written)
     converter = Converter(page, index, glued(executed))

@@ -7,7 +7,7 @@ import pytest
 from learndyn.figures import style
 
 
-@pytest.fixture()
+@pytest.fixture
 def ax():
     with plt.rc_context():
         style.use()
