@@ -6,6 +6,7 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Dtype promotion stays as it is: Flax's batch norm adds float32 to float64.
 
 install_import_hook("learndyn", "strict.typechecked")
 

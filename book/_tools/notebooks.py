@@ -8,6 +8,7 @@ Use: python book/_tools/notebooks.py FOLDER
 
 import ast
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -18,9 +19,7 @@ from jupyter_cache import get_cache
 from pybtex.database import BibliographyData, parse_file
 from source import MARKDOWN, ROOT, Page, split, toc
 
-sys.path.append(str(ROOT / "book" / "_extensions"))
-from formula import without_docstring
-
+FORMULA = runpy.run_path(str(ROOT / "book" / "_extensions" / "formula.py"))
 ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 EQUATION = re.compile(r"\$\$[ \t]*\(([^)\s]+)\)[ \t]*$", re.M)
 
@@ -100,7 +99,9 @@ class Converter:
         if name == "formula":
             module = options.get("module", f"theory.{argument}")
             file = ROOT.joinpath("lib/learndyn", f"{module.replace('.', '/')}.py")
-            code = without_docstring(file.read_text("utf-8"), options["pyobject"])
+            code = FORMULA["without_docstring"](
+                file.read_text("utf-8"), options["pyobject"]
+            )
             return f"```python\n# learndyn.{module}\n{code}\n```"
         if name == "math":
             return f"$$\n{body}\n$$"

@@ -1,22 +1,17 @@
 """The small Sphinx extensions of the book, apart from Sphinx."""
 
-import sys
-from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
+import api_reference
+import claim_lines
+import claims_ledger
+import formula
+import page_frame
 import pytest
+import run_times
+import site_assets
 from docutils import nodes
 from sphinx import addnodes
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_extensions"))
-api_reference = import_module("api_reference")
-claim_lines = import_module("claim_lines")
-claims_ledger = import_module("claims_ledger")
-formula = import_module("formula")
-page_frame = import_module("page_frame")
-run_times = import_module("run_times")
-site_assets = import_module("site_assets")
 
 SOURCE = '''"""Module."""
 

@@ -206,6 +206,32 @@ def figure(
     a table nothing uses, and for a figure of more than `LIMIT` bytes.
     """
     tables = dict(tables or {})
+    _check(controls, panels, tables, badge, alt)
+    data = {
+        "controls": {control.name: control.to_json() for control in controls},
+        "tables": {key: table.to_json() for key, table in tables.items()},
+        "panels": [panel.to_json([c.name for c in controls]) for panel in panels],
+        "badge": badge and {"table": badge.table.to_json(), "colors": badge.colors},
+        "config": CONFIG,
+    }
+    stills = page.stills(data, tables) if still is None else [page.still(still)]
+    html = page.figure(name, controls, panels, stills, data, alt, caption)
+    if len(html.encode()) > LIMIT:
+        raise ValueError(
+            f"{name} takes {len(html.encode()):,} bytes; at most {LIMIT:,}: use "
+            "fewer positions or ticks in tables"
+        )
+    return Explorable(name, html, alt)
+
+
+def _check(
+    controls: Sequence[Control],
+    panels: Sequence[Panel],
+    tables: Mapping[str, Table],
+    badge: Badge | None,
+    alt: str,
+) -> None:
+    """Raise ValueError where controls, panels and tables do not fit together."""
     sizes = {control.name: len(control.values) for control in controls}
     if len(sizes) != len(controls):
         raise ValueError("controls must have different names")
@@ -222,18 +248,3 @@ def figure(
     used = set().union(*(panel.sources for panel in panels))
     if used != set(tables):
         raise ValueError(f"charts draw from {used}, but tables holds {set(tables)}")
-    data = {
-        "controls": {control.name: control.to_json() for control in controls},
-        "tables": {key: table.to_json() for key, table in tables.items()},
-        "panels": [panel.to_json(list(sizes)) for panel in panels],
-        "badge": badge and {"table": badge.table.to_json(), "colors": badge.colors},
-        "config": CONFIG,
-    }
-    stills = page.stills(data, tables) if still is None else [page.still(still)]
-    html = page.figure(name, controls, panels, stills, data, alt, caption)
-    if len(html.encode()) > LIMIT:
-        raise ValueError(
-            f"{name} takes {len(html.encode()):,} bytes; at most {LIMIT:,}: use "
-            "fewer positions or ticks in tables"
-        )
-    return Explorable(name, html, alt)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,13 @@ def _key(spec: dict[str, Any]) -> str:
     return f'<div class="key">{"".join(entries)}</div>' if entries else ""
 
 
+def _box(panel: Any, title: str, image: str) -> str:
+    """Return the place of one chart: title, key, view, still."""
+    shown = f'<p class="title">{escape(panel.title)}</p>' if panel.title else ""
+    view = f'<div class="view" role="img" aria-label="{escape(title)}"></div>'
+    return f'<div class="panel">{shown}{_key(panel.spec)}{view}{image}</div>'
+
+
 def figure(
     name: str,
     controls: Sequence[Any],
@@ -155,13 +163,8 @@ def figure(
         for picture, text in zip(pictures, alts, strict=False)
     ]
     boxes = "".join(
-        '<div class="panel">'
-        + (f'<p class="title">{escape(panel.title)}</p>' if panel.title else "")
-        + _key(panel.spec)
-        + f'<div class="view" role="img" aria-label="{escape(titles[i])}"></div>'
-        + (images[i] if own else "")
-        + "</div>"
-        for i, panel in enumerate(panels)
+        _box(panel, title, image if own else "")
+        for panel, title, image in zip_longest(panels, titles, images)
     )
     at = ", ".join(f"{c.label} = {c.texts[c.start]}" for c in controls)
     badge = (

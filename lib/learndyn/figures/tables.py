@@ -70,15 +70,7 @@ class Table:
         self.sizes = first[: len(self.by)]
         """Positions of each control in `by`."""
         for name, array in arrays.items():
-            if array.ndim != len(self.by) + len(lengths) or array.shape != (
-                *self.sizes,
-                *lengths,
-            ):
-                raise ValueError(
-                    f"values[{name!r}] has shape {array.shape}; expected one axis for "
-                    f"each control {self.by}, the same for every value, then {lengths} "
-                    f"for the axes {tuple(self.axes)}"
-                )
+            self._check(name, array.shape, lengths)
         self.values = {
             name: _encode(name, array, log=name in log, within=within.get(name))
             for name, array in arrays.items()
@@ -89,6 +81,16 @@ class Table:
             if "scale" in value
         }
         """Distance of two neighbouring stored values (of logarithms for `log`)."""
+
+    def _check(
+        self, name: str, shape: tuple[int, ...], lengths: tuple[int, ...]
+    ) -> None:
+        if len(shape) != len(self.by) + len(lengths) or shape != self.sizes + lengths:
+            raise ValueError(
+                f"values[{name!r}] has shape {shape}; expected one axis for each "
+                f"control {self.by}, the same for every value, then {lengths} for "
+                f"the axes {tuple(self.axes)}"
+            )
 
     def rows(self, state: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return what the chart is handed at the controls' indices `state`."""
