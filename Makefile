@@ -4,6 +4,8 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
 # Flags of the site's build; the checks pass "-n -W --keep-going".
 STRICT ?=
+# Chapters executed at once; 1 measures the seconds of each alone.
+JOBS ?= 2
 WORKERS ?= 2
 
 .PHONY: book test pages lab serve notebooks clean lock help
@@ -22,7 +24,7 @@ help:
 	@touch $@
 
 book: .venv/complete
-	$(RUN) book/_tools/execute.py
+	$(RUN) book/_tools/execute.py --jobs $(JOBS)
 	$(BIN)/jb build . $(STRICT)
 	$(RUN) book/_tools/notebooks.py _build/html/_static/notebooks
 	$(RUN) book/_tools/bundle.py _build/html/_static
@@ -35,7 +37,7 @@ pages: book
 	$(RUN) -m pytest -n $(WORKERS) tests/pages
 
 notebooks: .venv/complete
-	$(RUN) book/_tools/execute.py
+	$(RUN) book/_tools/execute.py --jobs $(JOBS)
 	$(RUN) book/_tools/notebooks.py _build/notebooks
 
 lab: notebooks

@@ -63,13 +63,12 @@ class Visit:
         self.page.wait_for_load_state("networkidle")
 
     def scroll(self):
-        """Pass every part of the page, so that all that waits for it is loaded."""
-        height = self.page.evaluate("() => document.scrollingElement.scrollHeight")
-        for top in range(0, height, DESKTOP["height"]):
-            self.page.evaluate("(top) => window.scrollTo(0, top)", top)
-            self.page.wait_for_timeout(30)
+        """Pass every explorable, which is loaded when it is approached, to the end."""
+        for figure in self.page.locator("figure.explorable").all():
+            figure.scroll_into_view_if_needed()
+        self.page.keyboard.press("End")
         try:
-            self.page.wait_for_function(ALIVE, timeout=20_000)
+            self.page.wait_for_function(ALIVE, timeout=30_000)
         except PlaywrightTimeout:
             self.faults.append("an explorable does not come to life")
         self.settle()

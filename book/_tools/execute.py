@@ -1,11 +1,13 @@
-"""Execute the pages whose text, imports or lock changed, two at a time.
+"""Execute the pages whose text, imports or lock changed, two at a time (--jobs).
 
 Sphinx then finds every page in the cache. jupyter-cache knows a page by the text
 of its code cells only; the fingerprint of what the page imports and of the lock
 is kept beside each record, and a record whose fingerprint differs is executed
-again. Use: python book/_tools/execute.py [page ...]
+again. Seconds are those of a page alone if jobs is 1, and the record says so.
+Use: python book/_tools/execute.py [--jobs N] [page ...]
 """
 
+import argparse
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -58,12 +60,16 @@ def run(path: Path) -> ExecutionResult:
 
 def main() -> int:
     """Execute what is stale; exit status 1 if a page failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("pages", nargs="*", type=Path)
+    asked = parser.parse_args()
     os.environ["LEARNDYN_EXPLORABLES"] = "site"
-    wanted = [Path(name).resolve() for name in sys.argv[1:]] or pages()
+    wanted = [path.resolve() for path in asked.pages] or pages()
     CACHE.mkdir(parents=True, exist_ok=True)
     todo, cache, failed = stale(wanted), get_cache(CACHE), 0
     print(f"{len(wanted)} pages with code, {len(todo)} to execute", flush=True)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(asked.jobs) as pool:
         running = {pool.submit(run, path): path for path in todo}
         for future in as_completed(running):
             path, result = running[future], future.result()
@@ -75,6 +81,7 @@ def main() -> int:
             data = {
                 "execution_seconds": result.time,
                 "fingerprint": fingerprint(path),
+                "alone": asked.jobs == 1,
             }
             cache.cache_notebook_bundle(
                 CacheBundleIn(result.nb, str(path), data=data),

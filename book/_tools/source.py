@@ -122,9 +122,10 @@ class Page:
         given = [each.label for each in self.directives if each.label]
         written = [label for pattern in LABELS for label in pattern.findall(self.prose)]
         moving = [
-            call.args[0].value
+            name.value
             for call in self.calls("explore")
-            if call.func.attr == "figure" and isinstance(call.args[0], ast.Constant)
+            for name in call.args[:1]
+            if call.func.attr == "figure" and isinstance(name, ast.Constant)
         ]
         return given + written + moving
 

@@ -30,7 +30,7 @@ ANYWHERE = {
 IN_CELLS = {
     "numpy's global random state": r"\bnp\.random\.(?!default_rng|Generator)",
     "an own training loop": r"\bapply_updates\b",
-    "an own clock or host": r"\b(?:requests|urllib|socket)\b",
+    "a connection to a host": r"\b(?:requests|urllib|socket)\b",
 }
 
 

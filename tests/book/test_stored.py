@@ -19,9 +19,7 @@ def test_arrays_are_stored_by_few_chapters_each_beside_its_script():
     trees = [
         path for name in ("book", "lib", "tests") for path in (ROOT / name).rglob("*")
     ]
-    data = [
-        path for path in trees if path.suffix in DATA and path.parts[-2] != "_build"
-    ]
+    data = [path for path in trees if path.suffix in DATA]
     assert sorted(data) == [stored.arrays(script) for script in SCRIPTS]
     assert {script.stem.removesuffix("_run") for script in SCRIPTS} <= CHAPTERS
 

@@ -1,6 +1,7 @@
 """Flows against closed forms."""
 
 import diffrax
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -62,6 +63,14 @@ def test_a_stiff_field_runs_with_a_stiff_solver():
 def test_everything_is_float64():
     run = flow.solve(jnp.negative, jnp.array(1.0), TIMES)
     assert run.times.dtype == run.records.dtype == run.state.dtype == jnp.float64
+
+
+def test_a_flow_can_be_compiled_with_its_tolerance_traced():
+    @jax.jit
+    def end(rtol):
+        return flow.solve(jnp.negative, jnp.array(1.0), TIMES, rtol=rtol).state
+
+    assert jnp.isclose(end(1e-8), jnp.exp(-2.0), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

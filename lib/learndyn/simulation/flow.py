@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
+
+Tolerance = float | Float[Array, ""]
 
 
 class Trajectory(NamedTuple):
@@ -23,8 +26,8 @@ def solve(
     times: Float[Array, " times"],
     *,
     observe: Callable[[Any], PyTree[Array]] = lambda state: state,
-    rtol: float = 1e-9,
-    atol: float = 1e-11,
+    rtol: Tolerance = 1e-9,
+    atol: Tolerance = 1e-11,
     solver: diffrax.AbstractSolver | None = None,
     max_steps: int = 100_000,
 ) -> Trajectory:
@@ -43,15 +46,15 @@ def solve(
 
     Raises:
         ValueError: fewer than two times, times that do not increase, or
-            tolerances out of range.
+            tolerances out of range (of traced values the shape alone is checked).
     """
     times = jnp.asarray(times, dtype=float)
     if times.ndim != 1 or len(times) < 2:
         raise ValueError("times must be one axis of at least two times")
-    if not isinstance(times, jax.core.Tracer) and not (jnp.diff(times) > 0).all():
+    if _known(times) and not (np.diff(np.asarray(times)) > 0).all():
         raise ValueError("times must increase")
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if not 0 < tolerance < 1:
+        if _known(tolerance) and not 0 < tolerance < 1:
             raise ValueError(f"{name}={tolerance} must lie in (0, 1)")
     last = diffrax.SubSaveAt(t1=True)
     kept = diffrax.SubSaveAt(ts=times, fn=lambda t, y, args: observe(y))
@@ -82,3 +85,7 @@ def gradient_flow(
         return jax.tree.map(jnp.negative, jax.grad(loss)(params))
 
     return solve(field, params, times, **options)
+
+
+def _known(value: Any) -> bool:
+    return not isinstance(value, jax.core.Tracer)
