@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from learndyn.figures.page import write_scripts
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+from learndyn.figures.page import write_scripts
 
 DROPPED = ("thebe", "proof.css", "exercise.css")
 MATHJAX = (
