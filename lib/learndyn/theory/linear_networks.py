@@ -78,7 +78,7 @@ def mode_loss(strengths: Values, s: Float[np.ndarray, " modes"]) -> Values:
 def task_matrix(
     sigma: Matrix, balance: float = 0.0
 ) -> Float[np.ndarray, "rows+columns rows+columns"]:
-    """Return F of the Riccati flow ({eq}`linear_networks-riccati-flow`), [d + o, d + o].
+    """F of the Riccati flow, {eq}`linear_networks-riccati-flow`; shape [d + o, d + o].
 
     Args:
         sigma: Σ = E yxᵀ, shape [outputs o, inputs d].
