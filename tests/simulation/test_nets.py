@@ -106,5 +106,9 @@ def test_bad_input_is_named():
         nets.MLP((3, 2), normalize=(0,), rngs=rngs)
     with pytest.raises(ValueError, match="sizes"):
         nets.DeepLinear((3, 0), rngs=rngs)
+    with pytest.raises(ValueError, match="epsilon"):
+        nets.MLP((3, 3, 2), normalize=(0,), epsilon=-1.0, rngs=rngs)
+    with pytest.raises(ValueError, match="hidden=0"):
+        nets.ConvNet(hidden=0, rngs=rngs)
     with pytest.raises(ValueError, match="scale"):
         nets.DeepLinear((3, 2), scale=-1.0, rngs=rngs)

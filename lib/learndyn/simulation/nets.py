@@ -52,7 +52,12 @@ def batch_norm(
 
     With `epsilon=0` its output does not change when its input is scaled; a
     constant input then divides by zero, which `MLP` and `ConvNet` never feed it.
+
+    Raises:
+        ValueError: negative `epsilon`.
     """
+    if epsilon < 0:
+        raise ValueError(f"epsilon={epsilon} must not be negative")
     norm = nnx.BatchNorm(
         width,
         use_running_average=False,
@@ -197,6 +202,9 @@ class ConvNet(nnx.Module):
         epsilon: of batch norm.
         dtype: of parameters and arithmetic.
         rngs: Flax random streams.
+
+    Raises:
+        ValueError: a width below 1, or not two channels.
     """
 
     def __init__(
@@ -211,6 +219,11 @@ class ConvNet(nnx.Module):
         dtype: Any = jnp.float64,
         rngs: nnx.Rngs,
     ):
+        if len(channels) != 2 or min(*channels, hidden, classes) < 1:
+            raise ValueError(
+                f"channels={channels} must be two widths; these, hidden={hidden} and "
+                f"classes={classes} must be at least 1"
+            )
         options: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype, "rngs": rngs}
         self.activation = activation
         self.convs = nnx.List(
