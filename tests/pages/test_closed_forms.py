@@ -28,10 +28,10 @@ def test_the_edge_of_stability_is_the_library_s(site):
     found = expressions("foundations/gradient_flow", "gradient_flow-explore", "/ eta")
     rules = [each for each in found if "sqrt" not in each]
     assert rules, found
-    random = np.random.default_rng(0)
+    draw = np.random.default_rng(0)
     betas = [0.0, 0.5, 0.8, 0.0]
     for learner, eta in zip(
-        random.integers(0, 4, 20), random.uniform(0.04, 1.1, 20), strict=True
+        draw.integers(0, 4, 20), draw.uniform(0.04, 1.1, 20), strict=True
     ):
         # These expressions are arithmetic that JavaScript and Python share.
         known = {"eta": eta, "learner_index": int(learner)}
