@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -32,8 +33,10 @@ def facts(app: Sphinx, pagename: str, pathto: Callable[..., str]) -> str:
     if others is not None:
         owner, word = ("its", "solutions") if is_chapter else ("the", "chapter")
         line += f', {owner} <a href="{pathto(other)}">{word}</a> in {others:.0f} s'
-    notebook = pathto(f"_static/notebooks/{pagename.partition('/')[2]}.ipynb", 1)
-    line += f' · <a href="{notebook}" download>Download as a notebook</a>'
+    target = pathto(f"_static/notebooks/{pagename.partition('/')[2]}", 1)
+    line += f' · <a href="{target}.ipynb" download>Download as a notebook</a>'
+    if (Path(app.srcdir) / pagename).with_suffix(".npz").exists():
+        line += f' and its <a href="{target}.npz" download>stored run</a>'
     return f'<p class="page-facts">{line}</p>'
 
 

@@ -29,7 +29,7 @@ def bundle(static: Path) -> Path:
         "requirements.lock": ROOT / "requirements.lock",
         built.name: built,
     }
-    for path in sorted((static / "notebooks").rglob("*.ipynb")):
+    for path in sorted((static / "notebooks").rglob("*.*")):
         files[path.relative_to(static).as_posix()] = path
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in files.items():

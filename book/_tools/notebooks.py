@@ -9,6 +9,7 @@ Use: python book/_tools/notebooks.py FOLDER
 import ast
 import re
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -226,6 +227,8 @@ def main() -> None:
         target = folder / path.relative_to(ROOT / "book").with_suffix(".ipynb")
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook(path, index), target)
+        for kept in path.parent.glob(f"{path.stem}.npz"):  # a stored run
+            shutil.copy(kept, target.parent)
 
 
 if __name__ == "__main__":
