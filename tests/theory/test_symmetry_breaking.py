@@ -101,6 +101,12 @@ def test_the_stabiliser_of_unbalanced_layers_depends_on_the_rank(rank):
     assert theory.stabilizer_dimension(5, rank) == dimension
 
 
+def test_a_mode_that_is_half_grown_at_the_start_drops_at_once():
+    times, _, dimensions = theory.staircase(np.array([1.0, 0.5]), 0.3, 3)
+    claims.equal(0.0, jnp.array(times[0]), atol=1e-15, because="exact", theorem="start")
+    assert dimensions == [3, 1, 0]
+
+
 def test_the_staircase_of_a_flow_with_decay():
     s, a0, decay, hidden = np.array([1.0, 3.0, 0.4]), 1e-6, 0.5, 4
     Q = jnp.linalg.qr(jax.random.normal(KEYS[3], (hidden, 3)))[0]

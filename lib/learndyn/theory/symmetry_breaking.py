@@ -98,8 +98,8 @@ def staircase(
 
     Implements {eq}`symmetry_breaking-staircase` for a balanced two-layer linear
     network with singular values s, started at mode strengths `a0` (one number, or
-    one for each mode). Only modes with s - γ > a0 break symmetry; losses are of
-    the data, ½ Σ (s - a)², plateaus one more than times. Source: Saxe et al. 2014
+    one for each mode). Only modes with s - γ > a0 break symmetry, at time 0 if half
+    grown by then; losses are of the data, ½ Σ (s - a)², one more than times. Source: Saxe et al. 2014
     for the times; Ziyin et al. 2025 for the stabilisers; decay in the chapter.
 
     >>> times, losses, dimensions = staircase(np.array([2.0, 1.0]), 1e-4, 3)
@@ -111,7 +111,7 @@ def staircase(
     if np.any(a0 <= 0) or np.any(s <= 0) or decay < 0 or len(s) > hidden:
         raise ValueError("s and a0 must be positive, decay >= 0, modes <= hidden")
     grown = np.flatnonzero(s - decay > a0)
-    times = learning_time(0.5, s[grown] - decay, a0[grown])
+    times = np.maximum(learning_time(0.5, s[grown] - decay, a0[grown]), 0.0)
     order = grown[np.argsort(times)]
     strengths = np.zeros((len(order) + 1, len(s)))
     for r, mode in enumerate(order, 1):
