@@ -99,8 +99,9 @@ def staircase(
     Implements {eq}`symmetry_breaking-staircase` for a balanced two-layer linear
     network with singular values s, started at mode strengths `a0` (one number, or
     one for each mode). Only modes with s - γ > a0 break symmetry, at time 0 if half
-    grown by then; losses are of the data, ½ Σ (s - a)², one more than times. Source: Saxe et al. 2014
-    for the times; Ziyin et al. 2025 for the stabilisers; decay in the chapter.
+    grown by then; losses are of the data, ½ Σ (s - a)², one more than times.
+    Source: Saxe et al. 2014 for the times; Ziyin et al. 2025 for the stabilisers;
+    decay in the chapter.
 
     >>> times, losses, dimensions = staircase(np.array([2.0, 1.0]), 1e-4, 3)
     >>> times.round(2), losses, dimensions
