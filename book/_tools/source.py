@@ -25,10 +25,13 @@ MARKDOWN.disable("inline")
 # Directives whose body is not Markdown.
 LITERAL = {"code", "code-block", "code-cell", "literalinclude", "math", "raw"}
 
+EQUATION = re.compile(
+    r"\$\$[ \t]*\(([^)\s]+)\)[ \t]*$", re.M
+)  # label of a displayed one
 LABELS = (
-    re.compile(r"^\(([^)\s]+)\)=\s*$", re.M),  # of what follows
-    re.compile(r"\$\$[ \t]*\(([^)\s]+)\)[ \t]*$", re.M),  # of a displayed equation
-)
+    re.compile(r"^\(([^)\s]+)\)=\s*$", re.M),
+    EQUATION,
+)  # the first: of what follows
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from source import ROOT, toc
+from source import EQUATION, ROOT, toc
 
 ROLE = re.compile(r"\{([\w:]+)\}`(?:[^`<>]*<)?([^`<>]+)>?`")
 LABELLED = {"ref", "eq", "numref", "prf:ref"}
@@ -29,14 +29,21 @@ def labels(book):
 
 
 @pytest.fixture(scope="module")
+def equations(book):
+    """Labels of displayed equations: a theorem of that name will not do."""
+    return {label for page in book for label in EQUATION.findall(page.text)}
+
+
+@pytest.fixture(scope="module")
 def entries():
     """Keys of the bibliography."""
     text = (ROOT / "book/references.bib").read_text(encoding="utf-8")
     return re.findall(r"^@\w+\{([^,\s]+),", text, re.M)
 
 
-def test_references_name_labels_of_the_book(page, labels):
+def test_references_name_labels_of_the_book(page, labels, equations):
     assert targets(page.prose, LABELLED) - labels == set()
+    assert targets(page.prose, {"eq"}) - equations == set()
 
 
 def test_links_between_pages_name_pages(page):
@@ -50,11 +57,14 @@ def test_citations_name_entries_of_the_bibliography(page, entries):
 
 
 @pytest.mark.parametrize("path", THEORY, ids=lambda path: path.stem)
-def test_docstrings_of_formulas_refer_to_what_there_is(path, labels, entries):
+def test_docstrings_of_formulas_refer_to_what_there_is(
+    path, labels, equations, entries
+):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documented = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     texts = [ast.get_docstring(node) or "" for node in (tree, *documented)]
     assert targets("\n".join(texts), LABELLED) - labels == set()
+    assert targets("\n".join(texts), {"eq"}) - equations == set()
     assert cited("\n".join(texts)) - set(entries) == set()
 
 

@@ -84,7 +84,7 @@ def angular_momentum(
     kick: Values,
     torque: Float[np.ndarray, "steps rows columns"],
 ) -> Float[np.ndarray, "times rows columns"]:
-    r"""Follow J over the steps of training, {eq}`attention_symmetry-law`.
+    r"""Follow J over the steps of training, {eq}`attention_symmetry-law_eq`.
 
     J_{n+1} = β_n J_n - κ_n τ_n, with J = PAᵀ - APᵀ summed over the matrices A that
     rotate together, β `decay` and κ `kick` (numbers, or one a step), and τ the
