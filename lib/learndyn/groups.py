@@ -171,7 +171,7 @@ def symmetric(letters: int) -> Group:
 
 
 def quaternion() -> Group:
-    """Return the unit quaternions 1, i, j, k, -1, -i, -j, -k.
+    """Return the group of the eight quaternions 1, i, j, k, -1, -i, -j, -k.
 
     Its two-dimensional irrep is quaternionic: its character is real, but no basis
     makes its matrices so.

@@ -197,7 +197,8 @@ def loss_floor(
     r"""Lower bound of L over its value for no neurons, one frequency on C_p, p > 2k.
 
     Implements {eq}`sequential_composition-floor`: positive as long as the width is
-    below the binomial coefficient of k over ⌊k/2⌋. k ≥ 2, width ≥ 0.
+    below the binomial coefficient of k over ⌊k/2⌋. k ≥ 2, width ≥ 0, and a frequency
+    that is prime to p.
     Source: derived in the chapter.
 
     >>> float(loss_floor(2, 1)), float(loss_floor(3, 3))
