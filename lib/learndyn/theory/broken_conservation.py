@@ -84,9 +84,7 @@ def decay_gap(eta: float, decay: float, order: int = 1) -> float:
     return float(excess * np.exp(-(1 + excess) * np.log1p(excess) / excess))
 
 
-def expected_square(
-    square: Values, trace: Values, samples: int, size: int
-) -> Float[np.ndarray, "..."]:
+def expected_square(square: Values, trace: Values, samples: int, size: int) -> Values:
     """Mean of gᵀAg over minibatches of `size`, drawn without replacement.
 
     Implements {eq}`broken_conservation-noise_drive`. `square` is gᵀAg of the full
