@@ -67,6 +67,8 @@ def add_frame(
     line = facts(app, pagename, context["pathto"])
     if line and "body" in context:
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
+    if "body" in context:  # figures further down wait until they are near
+        context["body"] = context["body"].replace("<img ", '<img loading="lazy" ')
     inside = pagename in app.env.titles and pagename != app.config.root_doc
     context["frame"] = {
         "edition": app.config.book["edition"],
