@@ -9,6 +9,8 @@ weight decay, no momentum: those change these laws and belong to a later chapter
 import numpy as np
 from jaxtyping import Float
 
+from learndyn import checks
+
 Values = float | Float[np.ndarray, "..."]
 
 
@@ -43,7 +45,7 @@ def hyperbola_flow(
     >>> hyperbola_flow(0.0, 1.0, 1.0, 0.0)
     array([0., 1.])
     """
-    w1, w2, y, t = _finite(w1=w1, w2=w2, target=target, t=t)
+    w1, w2, y, t = checks.finite(w1=w1, w2=w2, target=target, t=t)
     if not np.all(t >= 0):
         raise ValueError("t must be at least 0")
     q = w2**2 - w1**2
@@ -72,7 +74,7 @@ def limit_point(w1: Values, w2: Values, target: Values) -> Float[np.ndarray, "..
     >>> limit_point(-1.0, 1.0, 1.0)
     array([0., 0.])
     """
-    w1, w2, y = np.broadcast_arrays(*_finite(w1=w1, w2=w2, target=target))
+    w1, w2, y = np.broadcast_arrays(*checks.finite(w1=w1, w2=w2, target=target))
     q = w2**2 - w1**2
     sign = np.sign(np.where(q < 0, w1, w2))
     heavy = sign * np.sqrt((np.hypot(q, 2 * y) + np.abs(q)) / 2)
@@ -92,7 +94,7 @@ def sharpness(charge: Values, target: Values) -> Values:
     >>> float(sharpness(3.0, 2.0))
     5.0
     """
-    charge, target = _finite(charge=charge, target=target)
+    charge, target = checks.finite(charge=charge, target=target)
     return np.hypot(charge, 2 * target)
 
 
@@ -108,8 +110,8 @@ def drift_rate(
     >>> bool(drift_rate(1.0, 1.0, 3.0) == 0)
     True
     """
-    w1, w2, y = _finite(w1=w1, w2=w2, target=target)
-    p = y if product is None else _finite(product=product)[0]
+    w1, w2, y = checks.finite(w1=w1, w2=w2, target=target)
+    p = y if product is None else checks.finite(product=product)[0]
     if not np.all((p - w1 * w2) * (y - p) >= -1e-12 * (1 + y**2)):
         raise ValueError("product must lie between w1 * w2 and target")
     q = w2**2 - w1**2
@@ -141,10 +143,3 @@ def _gap(q: Values, y: Values) -> Values:
     """√(q² + 4y²) - 2y without cancellation."""
     total = np.hypot(q, 2 * y) + 2 * np.abs(y)
     return np.where(y > 0, q**2 / np.where(total > 0, total, 1), total)
-
-
-def _finite(**values: Values) -> list[np.ndarray]:
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"{name} must be finite")
-    return [np.asarray(value, dtype=float) for value in values.values()]

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize, special
 
+from learndyn import checks
+
 Values = float | Float[np.ndarray, "..."]
 
 
@@ -23,7 +25,7 @@ def reflect(
     >>> reflect(np.array([3.0, 1.0]), np.array([[1.0], [0.0]]))
     array([-3.,  1.])
     """
-    (normals,) = _finite(normals=normals)
+    (normals,) = checks.finite(normals=normals)
     gap = normals.T @ normals - np.eye(normals.shape[-1])
     if np.abs(gap).max() > 1e-10:
         raise ValueError("normals must have orthonormal columns")
@@ -43,7 +45,7 @@ def normal_curvature(
     array([[ 0., -2.],
            [-2.,  0.]])
     """
-    slope, bend = _finite(slope=slope, bend=bend)
+    slope, bend = checks.finite(slope=slope, bend=bend)
     if slope.shape != bend.shape[:2]:
         raise ValueError(f"slope must have shape {bend.shape[:2]}, like bend")
     return np.einsum("no,noij->ij", slope, bend) / len(slope)
@@ -58,7 +60,7 @@ def critical_decay(curvature: Float[np.ndarray, "k k"]) -> float:
     >>> float(critical_decay(np.array([[0.0, 2.0], [2.0, 0.0]])))
     2.0
     """
-    (curvature,) = _finite(curvature=curvature)
+    (curvature,) = checks.finite(curvature=curvature)
     if not np.allclose(curvature, curvature.T, atol=1e-9):
         raise ValueError("curvature must be a symmetric matrix")
     return max(0.0, -np.linalg.eigvalsh(curvature)[0])
@@ -74,8 +76,8 @@ def soft_threshold(values: Values, decay: Values) -> Values:
     >>> soft_threshold(np.array([-3.0, 0.5]), 1.0)
     array([-2.,  0.])
     """
-    values, decay = _finite(values=values, decay=decay)
-    _positive("decay", decay, zero=True)
+    values, decay = checks.finite(values=values, decay=decay)
+    checks.positive("decay", decay, zero=True)
     return values - np.clip(values, -decay, decay)
 
 
@@ -95,8 +97,8 @@ def lasso(
     >>> lasso(np.sqrt(2) * np.eye(2), np.sqrt(2) * np.array([3.0, 0.5]), 1.0)
     array([2., 0.])
     """
-    x, y = _finite(x=x, y=y)
-    _positive("decay", decay, zero=True)
+    x, y = checks.finite(x=x, y=y)
+    checks.positive("decay", decay, zero=True)
     gram, target = x.T @ x / len(x), x.T @ y / len(x)
     if not np.all(np.diag(gram) > 0):
         raise ValueError("x must not have a column of zeros")
@@ -124,8 +126,8 @@ def lyapunov(
     >>> round(float(lyapunov(0.1, np.array([1.0, 1.0]))), 6)
     -0.105361
     """
-    eta, h, decay = _finite(eta=eta, curvature=curvature, decay=decay)
-    _positive("eta", eta)
+    eta, h, decay = checks.finite(eta=eta, curvature=curvature, decay=decay)
+    checks.positive("eta", eta)
     factor = np.abs(1 - eta[..., None] * (h + decay[..., None]))
     with np.errstate(divide="ignore"):
         return np.log(factor).mean(-1)
@@ -142,8 +144,8 @@ def critical_step(escape: Values, spread: Values) -> Values:
     >>> float(critical_step(1.0, 3.0)), float(critical_step(1.0, 0.5))
     (0.25, inf)
     """
-    kappa, a = np.broadcast_arrays(*_finite(escape=escape, spread=spread))
-    _positive("spread", a, zero=True)
+    kappa, a = np.broadcast_arrays(*checks.finite(escape=escape, spread=spread))
+    checks.positive("spread", a, zero=True)
     room = np.where(a > kappa, a**2 - kappa**2, np.inf)
     found = np.where(a > kappa, 2 * kappa / room, np.inf)
     return np.where(kappa <= 0, 0.0, found)[()]
@@ -163,7 +165,7 @@ def merging_decay(
     >>> gamma
     0.0
     """
-    x, y = _finite(x=x, y=y)
+    x, y = checks.finite(x=x, y=y)
     order = np.argsort(x)
     if np.abs(np.r_[(x + x[order[::-1]][np.argsort(order)])]).max() > 1e-9 or (
         np.abs(y[order] + y[order[::-1]]).max() > 1e-9
@@ -197,7 +199,7 @@ def dead_decay(x: Float[np.ndarray, "n d"], labels: np.ndarray, classes: int) ->
     >>> round(dead_decay(x, np.array([0, 1]), 2), 12)
     0.707106781187
     """
-    (x,) = _finite(x=x)
+    (x,) = checks.finite(x=x)
     hot = np.eye(classes)[labels]
     inputs, share = np.c_[x, np.ones(len(x))], hot.mean(0)
 
@@ -212,16 +214,3 @@ def dead_decay(x: Float[np.ndarray, "n d"], labels: np.ndarray, classes: int) ->
         return 0.0
     top = np.linalg.norm(inputs, 2)  # errors are at most √2 in length
     return optimize.brentq(lambda g: error(g) - g, 1e-9, 2 * top, xtol=1e-13)
-
-
-def _positive(name: str, value: Values, *, zero: bool = False) -> None:
-    good = np.asarray(value) >= 0 if zero else np.asarray(value) > 0
-    if not np.all(good & np.isfinite(value)):
-        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, finite")
-
-
-def _finite(**values) -> list[np.ndarray]:
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"{name} must be finite")
-    return [np.asarray(value, dtype=float) for value in values.values()]

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from scipy.special import elliprf
 
+from learndyn import checks
+
 Values = float | Float[np.ndarray, "..."]
 Signal = Float[np.ndarray, " p"]
 Weights = Float[np.ndarray, "..."]
@@ -40,7 +42,7 @@ def activation_time(norm: Values, utility: Values, degree: int) -> Values:
     """
     if degree != int(degree) or degree < 2:
         raise ValueError(f"degree={degree} must be a whole number from 2 on")
-    norm, utility = _finite(norm=norm, utility=utility)
+    norm, utility = checks.finite(norm=norm, utility=utility)
     if not np.all((norm > 0) & (norm <= 1)):
         raise ValueError("norm must lie in (0, 1]")
     if not np.all(utility > 0):
@@ -59,7 +61,7 @@ def transform(signal: Weights) -> Complex[np.ndarray, "..."]:
     >>> bool(np.allclose(transform(np.eye(4)[1]), [1, -1j, -1, 1j]))
     True
     """
-    (signal,) = _finite(signal=signal)
+    (signal,) = checks.finite(signal=signal)
     if signal.ndim < 1:
         raise ValueError("signal must have at least one axis")
     h = np.arange(signal.shape[-1])
@@ -232,7 +234,7 @@ def _roots(squares: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
 
 def _spectrum(template: Signal) -> tuple[np.ndarray, np.ndarray]:
     """x̂_k for k = 1 … p//2, and how many frequencies each stands for."""
-    (x,) = _finite(template=template)
+    (x,) = checks.finite(template=template)
     if x.ndim != 1 or x.size < 2 or not np.any(x):
         raise ValueError("template must be one axis of at least 2 values, not all zero")
     if np.abs(x.mean()) > 1e-12 * np.abs(x).max():
@@ -245,7 +247,7 @@ def _spectrum(template: Signal) -> tuple[np.ndarray, np.ndarray]:
 
 def _waves(frequencies: int, **weights: Weights) -> np.ndarray:
     """Transforms of u, v, w stacked, at the frequencies 1 … p//2."""
-    parts = np.broadcast_arrays(*_finite(**weights))
+    parts = np.broadcast_arrays(*checks.finite(**weights))
     if parts[0].ndim < 1 or parts[0].shape[-1] // 2 != frequencies:
         raise ValueError(f"{', '.join(weights)} must have p values on their last axis")
     return transform(np.stack(parts))[..., 1 : frequencies + 1]
@@ -254,10 +256,3 @@ def _waves(frequencies: int, **weights: Weights) -> np.ndarray:
 def _frequency(frequency: int, p: int) -> None:
     if not 1 <= frequency <= p // 2:
         raise ValueError(f"frequency={frequency} must lie in 1 … {p // 2}")
-
-
-def _finite(**values: Values) -> list[np.ndarray]:
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"{name} must be finite")
-    return [np.asarray(value, dtype=float) for value in values.values()]

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize
 
+from learndyn import checks
 from learndyn.theory.linear_networks import learning_time, mode_loss
 
 Values = float | Float[np.ndarray, "..."]
@@ -29,7 +30,7 @@ def group_average(
     array([[0.5, 0.5],
            [0.5, 0.5]])
     """
-    (elements,) = _finite(elements=elements)
+    (elements,) = checks.finite(elements=elements)
     if elements.ndim != 3 or elements.shape[1] != elements.shape[2]:
         raise ValueError("elements must have shape [group, p, p]")
     mean = elements.mean(0)
@@ -80,7 +81,7 @@ def action_spectrum(
     >>> action_spectrum(np.array([4.0, 0.0]), 3)
     array([2., 2., 0.])
     """
-    (a,) = _finite(strengths=strengths)
+    (a,) = checks.finite(strengths=strengths)
     if np.any(a < 0) or a.shape[-1] > hidden:
         raise ValueError(f"strengths must be at least 0, at most hidden={hidden} many")
     a = np.concatenate([a, np.zeros((*a.shape[:-1], hidden - a.shape[-1]))], -1)
@@ -107,7 +108,7 @@ def staircase(
     >>> times.round(2), losses, dimensions
     (array([2.48, 4.61]), array([2.5, 0.5, 0. ]), [3, 1, 0])
     """
-    s, a0 = _finite(s=s, a0=a0)
+    s, a0 = checks.finite(s=s, a0=a0)
     a0 = np.broadcast_to(a0, s.shape)
     if np.any(a0 <= 0) or np.any(s <= 0) or decay < 0 or len(s) > hidden:
         raise ValueError("s and a0 must be positive, decay >= 0, modes <= hidden")
@@ -135,7 +136,7 @@ def escape_time(
     >>> round(float(escape_time(1e-3, 1.0, 0.5)), 4), float(escape_time(0.0, 1, 1))
     (13.8155, inf)
     """
-    start, end, rate, eta, force = _finite(
+    start, end, rate, eta, force = checks.finite(
         start=start, end=end, rate=rate, eta=eta, force=force
     )
     if np.any(rate <= 0) or np.any(eta < 0) or np.any(force < 0):
@@ -164,7 +165,7 @@ def best_readout(
     >>> best_readout(np.array([[50.0]]), np.array([[1.0]]), np.array([[-2.0]]), 0.5)
     array([[4.]])
     """
-    w, x, slope = _finite(w=w, x=x, slope=slope)
+    w, x, slope = checks.finite(w=w, x=x, slope=slope)
     if not decay > 0:
         raise ValueError(f"decay={decay} must be positive")
     return -np.tanh(w @ x.T) @ slope / (decay * len(x))
@@ -205,7 +206,7 @@ def unit_positions(
     array([[0.    ],
            [1.1215]])
     """
-    starts, x, slope = _finite(starts=starts, x=x, slope=slope)
+    starts, x, slope = checks.finite(starts=starts, x=x, slope=slope)
     best_readout(starts, x, slope, decay)  # refuses a decay out of range
 
     def pull(w):
@@ -227,10 +228,3 @@ def unit_positions(
         if good and all(np.abs(w - other).max() > 1e-5 for other in found):
             found.append(w)
     return np.array(sorted(found, key=lambda w: tuple(w.round(6))))
-
-
-def _finite(**values) -> list[np.ndarray]:
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"{name} must be finite")
-    return [np.asarray(value, dtype=float) for value in values.values()]

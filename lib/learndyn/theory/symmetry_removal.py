@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
+from learndyn import checks
 from learndyn.theory.mirror_symmetry import reflect, soft_threshold
 
 Values = float | Float[np.ndarray, "..."]
@@ -31,9 +32,9 @@ def violation(
     >>> float(violation(np.array([1.0, 3]), np.eye(2)[:, :1], np.array([0.5, 9]), 1.0))
     1.0
     """
-    psi, anchor, weights = _finite(psi=psi, anchor=anchor, weights=weights)
-    _positive("decay", decay, zero=True)
-    _positive("weights", weights)
+    psi, anchor, weights = checks.finite(psi=psi, anchor=anchor, weights=weights)
+    checks.positive("decay", decay, zero=True)
+    checks.positive("weights", weights)
     across = (psi - reflect(psi, normals)) / 2
     middle = psi - across - anchor
     return -2 * decay * (across * weights * middle).sum(-1)
@@ -49,8 +50,8 @@ def escape_force(
     >>> escape_force(np.eye(2)[:, :1], np.array([0.5, 9.0]), 0.1)
     array([0.05, 0.  ])
     """
-    (anchor,) = _finite(anchor=anchor)
-    _positive("decay", decay, zero=True)
+    (anchor,) = checks.finite(anchor=anchor)
+    checks.positive("decay", decay, zero=True)
     return decay * (anchor - reflect(anchor, normals)) / 2
 
 
@@ -63,11 +64,11 @@ def expected_force(codimension: Values, scale: Values, decay: Values) -> Values:
     >>> round(float(expected_force(1, 1.0, 1.0)), 6)
     0.797885
     """
-    k, scale, decay = _finite(codimension=codimension, scale=scale, decay=decay)
+    k, scale, decay = checks.finite(codimension=codimension, scale=scale, decay=decay)
     if not np.all(k >= 1):
         raise ValueError("codimension must be at least 1")
-    _positive("scale", scale, zero=True)
-    _positive("decay", decay, zero=True)
+    checks.positive("scale", scale, zero=True)
+    checks.positive("decay", decay, zero=True)
     log = special.gammaln((k + 1) / 2) - special.gammaln(k / 2)
     return decay * scale * np.sqrt(2) * np.exp(log)
 
@@ -82,7 +83,7 @@ def surviving_normals(anchor: Float[np.ndarray, "m h"]) -> Float[np.ndarray, "h 
     >>> surviving_normals(np.array([[3.0, 0.0]])).T ** 2
     array([[0., 1.]])
     """
-    (anchor,) = _finite(anchor=anchor)
+    (anchor,) = checks.finite(anchor=anchor)
     _, sizes, rows = np.linalg.svd(anchor)
     rank = int((sizes > 1e-12 * max(sizes.max(initial=0), 1e-300)).sum())
     return rows[rank:].T
@@ -99,8 +100,8 @@ def departure(t: Values, curvature: Values, push: Values, decay: Values) -> Valu
     (1.0, 0.25)
     """
     t, h, b, decay = _broadcast(t=t, curvature=curvature, push=push, decay=decay)
-    _positive("t", np.where(np.isinf(t), 1, t), zero=True)
-    _positive("decay", decay, zero=True)
+    checks.positive("t", np.where(np.isinf(t), 1, t), zero=True)
+    checks.positive("decay", decay, zero=True)
     m = h + decay
     with np.errstate(over="ignore", invalid="ignore"):
         grown = np.where(m == 0, t, -np.expm1(-m * t) / np.where(m == 0, 1, m))
@@ -119,8 +120,8 @@ def escape_time(size: Values, curvature: Values, push: Values, decay: Values) ->
     size, h, b, decay = _broadcast(
         size=size, curvature=curvature, push=push, decay=decay
     )
-    _positive("size", size)
-    _positive("decay", decay, zero=True)
+    checks.positive("size", size)
+    checks.positive("decay", decay, zero=True)
     m, force = h + decay, decay * np.abs(b)
     reached = (force > 0) & (m * size < force)
     ratio = size / np.where(reached, force, np.inf)
@@ -142,9 +143,9 @@ def tilted_product(
     >>> tilted_product(2.0, 1.0, np.zeros(2)).prod().round(12)
     np.float64(1.0)
     """
-    c, decay = np.broadcast_arrays(*_finite(target=target, decay=decay))
-    (anchor,) = _finite(anchor=anchor)
-    _positive("decay", decay)
+    c, decay = np.broadcast_arrays(*checks.finite(target=target, decay=decay))
+    (anchor,) = checks.finite(anchor=anchor)
+    checks.positive("decay", decay)
     shape = np.broadcast_shapes(c.shape, anchor.shape[:-1])
     rows = np.broadcast_to(anchor, (*shape, 2)).reshape(-1, 2)
     cases = [np.broadcast_to(part, shape).ravel() for part in (c, decay)]
@@ -215,26 +216,13 @@ def tilted_ridge(
     >>> tilted_ridge(np.eye(1), np.array([2.0]), 1.0, np.array([1.0]))
     array([1.5])
     """
-    x, y, anchor = _finite(x=x, y=y, anchor=anchor)
-    _positive("decay", decay)
+    x, y, anchor = checks.finite(x=x, y=y, anchor=anchor)
+    checks.positive("decay", decay)
     gram = x.T @ x / len(x) + decay * np.eye(x.shape[1])
     return np.linalg.solve(gram, x.T @ y / len(x) + decay * anchor)
 
 
 def _broadcast(**values) -> list[np.ndarray]:
     unlimited = {name: np.nan_to_num(v, nan=np.nan) for name, v in values.items()}
-    _finite(**unlimited)
+    checks.finite(**unlimited)
     return list(np.broadcast_arrays(*(np.asarray(v, float) for v in values.values())))
-
-
-def _positive(name: str, value: Values, *, zero: bool = False) -> None:
-    good = np.asarray(value) >= 0 if zero else np.asarray(value) > 0
-    if not np.all(good & np.isfinite(value)):
-        raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, finite")
-
-
-def _finite(**values) -> list[np.ndarray]:
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"{name} must be finite")
-    return [np.asarray(value, dtype=float) for value in values.values()]
