@@ -34,7 +34,8 @@ def leads(file, anchor):
 
 
 def test_no_cell_failed(markup):
-    assert "Traceback (most recent call last)" not in markup.get_text()
+    outputs = [each.get_text() for each in markup.select(".cell_output")]
+    assert not [text for text in outputs if "Traceback (most recent" in text]
 
 
 def test_no_output_is_the_name_of_an_object(markup):
