@@ -52,6 +52,10 @@ def test_links_between_pages_name_pages(page):
         assert path.as_posix() in toc()
 
 
+def test_no_chapter_links_to_solutions(chapter):
+    assert not [t for t in targets(chapter.prose, {"doc"}) if "_solutions" in t]
+
+
 def test_citations_name_entries_of_the_bibliography(page, entries):
     assert cited(page.prose) - set(entries) == set()
 
