@@ -50,7 +50,8 @@ def fixed(argument):
 def test_every_theorem_has_label_hypotheses_and_evidence(page):
     for box in boxes(page):
         assert box.label, box.argument
-        assert re.search(r"^\**Hypotheses:", box.body, re.M), box.label
+        found = re.search(r"^\**Hypotheses:(.+?)(?:\n\s*\n|\Z)", box.body, re.M | re.S)
+        assert found and found[1].rstrip().endswith("."), box.label
         assert len(EVIDENCE & set(box.options.get("class", "").split())) == 1, box.label
 
 
