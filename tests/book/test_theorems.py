@@ -51,7 +51,8 @@ def test_every_theorem_has_label_hypotheses_and_evidence(page):
     for box in boxes(page):
         assert box.label, box.argument
         found = re.search(r"^\**Hypotheses:(.+?)(?:\n\s*\n|\Z)", box.body, re.M | re.S)
-        assert found and found[1].rstrip().endswith("."), box.label
+        assert found, box.label
+        assert found[1].rstrip().endswith("."), box.label
         assert len(EVIDENCE & set(box.options.get("class", "").split())) == 1, box.label
 
 

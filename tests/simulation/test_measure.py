@@ -47,6 +47,18 @@ def test_lanczos_finds_the_spectrum_and_its_top(quadratic, key):
     )
 
 
+def test_lanczos_vectors_are_eigenvectors_and_the_outer_ones_come_first(key):
+    matrix = jnp.diag(jnp.concatenate([jnp.linspace(0, 1, 37), jnp.array([2, 4, 8])]))
+    loss = lambda p: 0.5 * p @ matrix @ p  # noqa: E731
+    values, vectors = measure.hessian_modes(loss, jnp.ones(40), key=key, iterations=20)
+    assert vectors.shape == (20, 40)
+    assert jnp.allclose(vectors @ vectors.T, jnp.eye(20), atol=1e-12)
+    assert jnp.allclose(values[-3:], jnp.array([2, 4, 8]), atol=1e-10)
+    assert jnp.allclose(
+        vectors[-3:] @ matrix, values[-3:, None] * vectors[-3:], atol=1e-6
+    )
+
+
 def test_lanczos_survives_a_krylov_space_that_ends_early(key):
     loss = lambda p: 1.5 * jnp.sum(p**2)  # noqa: E731
     found = measure.hessian_spectrum(loss, jnp.ones(8), key=key, iterations=8)

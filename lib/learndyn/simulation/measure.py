@@ -41,17 +41,18 @@ def hessian_vector(
     return jax.jvp(jax.grad(loss), (params,), (vector,))[1]
 
 
-def hessian_spectrum(
+def hessian_modes(
     loss: Callable[[Any], Array],
     params: PyTree[Array],
     *,
     key: Key[Array, ""],
     iterations: int = 30,
-) -> Float[Array, " iterations"]:
-    """Ritz values of the Hessian by Lanczos, ascending; the outer ones converge first.
+) -> tuple[Float[Array, " iterations"], Float[Array, "iterations parameters"]]:
+    """Ritz values of the Hessian by Lanczos, ascending, and their vectors as rows.
 
-    Fully reorthogonalised; can stand in `observe`. A Krylov space that is
-    exhausted early shows as repeated zeros.
+    The outer ones converge first. Fully reorthogonalised; can stand in `observe`. A
+    Krylov space that is exhausted early shows as repeated zeros. The vectors belong to
+    the flat parameters (`ravel_pytree`).
 
     Raises:
         ValueError: `iterations` not between 1 and the number of parameters.
@@ -73,11 +74,23 @@ def hessian_spectrum(
 
     start = jax.random.normal(key, flat.shape, flat.dtype)
     empty = jnp.zeros((iterations, flat.size), flat.dtype)
-    _, (diagonal, off) = jax.lax.scan(
+    (basis, _), (diagonal, off) = jax.lax.scan(
         step, (empty, start / jnp.linalg.norm(start)), jnp.arange(iterations)
     )
     tridiagonal = jnp.diag(diagonal) + jnp.diag(off[:-1], 1) + jnp.diag(off[:-1], -1)
-    return jnp.linalg.eigvalsh(tridiagonal)
+    values, mixing = jnp.linalg.eigh(tridiagonal)
+    return values, mixing.T @ basis
+
+
+def hessian_spectrum(
+    loss: Callable[[Any], Array],
+    params: PyTree[Array],
+    *,
+    key: Key[Array, ""],
+    iterations: int = 30,
+) -> Float[Array, " iterations"]:
+    """Ritz values of the Hessian, ascending; see `hessian_modes`."""
+    return hessian_modes(loss, params, key=key, iterations=iterations)[0]
 
 
 def sharpness(
