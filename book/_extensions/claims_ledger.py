@@ -77,7 +77,8 @@ class FillLedger(SphinxPostTransform):
         because = f"{claim['tolerance']:.2g}: {claim['because']}"
         if claim.get("loose"):
             because += " (loose: more than 30 times the error)"
-        error = f"{claim['error']:.2g}"
+        infinite = claim["error"] is None  # of a negative control; see learndyn.claims
+        error = "not finite" if infinite else f"{claim['error']:.2g}"
         texts = [way, claim["predicted"], claim["measured"], error, because]
         name = nodes.container("", *self.theorem(claim["theorem"]))
         page = nodes.paragraph("", "", link(self.app, claim["page"]))

@@ -103,6 +103,21 @@ def test_a_line_of_a_claim_points_to_the_page_of_its_theorem():
         assert context["body"] == link
 
 
+def test_the_ledger_shows_a_control_whose_error_is_not_finite(monkeypatch):
+    monkeypatch.setattr(claims_ledger, "link", lambda *_: nodes.Text("page"))
+    fill = SimpleNamespace(app=None, theorem=lambda label: [nodes.Text(label)])
+    numbers = {"predicted": "1", "measured": "nan", "error": None, "tolerance": 4.0}
+    names = {
+        "way": "differ",
+        "theorem": "b-law",
+        "because": "seeds",
+        "page": "book/a/b",
+    }
+    row = claims_ledger.FillLedger.row(fill, numbers | names)
+    shown = [cell.astext() for cell in row[1:6]]
+    assert shown == ["differ", "1", "nan", "not finite", "4: seeds"]
+
+
 def test_docstrings_become_myst():
     text = "One $x$.\n\nArgs:\n    x: a number\n        of any size.\n\n>>> f(1)\n1\n"
     assert api_reference.markdown(text) == (
