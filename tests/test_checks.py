@@ -26,5 +26,19 @@ def test_values_that_are_not_positive_are_refused(value, zero):
         checks.positive("rate", value, zero=zero)
 
 
+@pytest.mark.parametrize(
+    "matrix", [-np.eye(2), np.ones((2, 2)), np.triu(np.ones((2, 2))), np.ones((2, 3)),
+               np.ones(2), np.diag([1, np.nan])],
+)  # fmt: skip
+def test_matrices_that_are_not_definite_are_refused(matrix):
+    with pytest.raises(ValueError, match="second must be"):
+        checks.definite(first=np.eye(2), second=matrix)
+
+
+def test_definite_matrices_become_arrays_of_floats():
+    (one,) = checks.definite(one=[[2, 1], [1, 2]])
+    assert one.dtype == np.dtype(float)
+
+
 def test_zero_passes_where_it_is_allowed():
     checks.positive("rate", np.array([0.0, 2.0]), zero=True)

@@ -32,3 +32,17 @@ def positive(name: str, value: ArrayLike, *, zero: bool = False) -> None:
     good = np.asarray(value) >= 0 if zero else np.asarray(value) > 0
     if not np.all(good & np.isfinite(value)):
         raise ValueError(f"{name} must be {'at least' if zero else 'above'} 0, finite")
+
+
+def definite(**matrices: ArrayLike) -> list[np.ndarray]:
+    """Return the symmetric, positive definite matrices as arrays, in order.
+
+    Raises:
+        ValueError: one that is not finite, square, symmetric or positive definite.
+    """
+    arrays = finite(**matrices)
+    for name, m in zip(matrices, arrays, strict=True):
+        square = m.ndim == 2 and m.shape == m.T.shape
+        if not (square and np.allclose(m, m.T) and np.linalg.eigvalsh(m)[0] > 0):
+            raise ValueError(f"{name} must be symmetric and positive definite")
+    return arrays

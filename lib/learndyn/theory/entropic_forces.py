@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from learndyn.checks import finite, positive
+from learndyn.checks import definite, finite, positive
 
 Values = float | Float[np.ndarray, "..."]
 Vector = Float[np.ndarray, " d"]
@@ -213,17 +213,10 @@ def _power(matrix: Matrix, power: float) -> Matrix:
     return vectors * np.maximum(values, 0) ** power @ vectors.T
 
 
-def _definite(name: str, matrix: Matrix) -> Matrix:
-    (m,) = finite(**{name: matrix})
-    if not (np.allclose(m, m.T) and np.linalg.eigvalsh(m)[0] > 0):
-        raise ValueError(f"{name} must be symmetric and positive definite")
-    return m
-
-
 def _problem(target: Matrix, sx: Matrix, se: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     """P = Σ_ε^½ V Σ_x^½ and the two covariances."""
     (v,) = finite(target=target)
-    sx, se = _definite("sx", sx), _definite("se", se)
+    sx, se = definite(sx=sx, se=se)
     if v.shape != (len(se), len(sx)) or not np.any(v):
         raise ValueError("target must have shape [outputs, inputs] and not be 0")
     return _power(se, 0.5) @ v @ _power(sx, 0.5), sx, se

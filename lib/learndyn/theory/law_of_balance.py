@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
+from learndyn import checks
+
 Values = float | Float[np.ndarray, "..."]
 Moments = Float[np.ndarray, "5"]
 
@@ -94,14 +96,8 @@ def norm_ratio_range(
     >>> norm_ratio_range(2 * np.eye(3), np.diag([1.0, 6.0]))
     array([0.5, 3. ])
     """
-    ends = []
-    for name, matrix in (("c1", c1), ("c2", c2)):
-        _check(**{name: matrix})
-        values = np.linalg.eigvalsh(matrix)
-        if not (np.allclose(matrix, np.transpose(matrix)) and values[0] > 0):
-            raise ValueError(f"{name} must be symmetric and positive definite")
-        ends.append(values[[0, -1]])
-    return ends[1] / ends[0][::-1]
+    first, second = (np.linalg.eigvalsh(c) for c in checks.definite(c1=c1, c2=c2))
+    return second[[0, -1]] / first[[-1, 0]]
 
 
 def log_density(

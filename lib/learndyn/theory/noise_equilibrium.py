@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from learndyn.checks import finite, positive
+from learndyn.checks import definite, finite, positive
 
 Values = float | Float[np.ndarray, "..."]
 Row = Float[np.ndarray, " eigenvalues"]
@@ -184,7 +184,7 @@ def orbit_metric(forward: Matrix, backward: Matrix) -> Matrix:
     array([[2., 0.],
            [0., 3.]])
     """
-    f, b = _definite(forward=forward), _definite(backward=backward)
+    f, b = definite(forward=forward, backward=backward)
     root, back = _power(f, 0.5), _power(f, -0.5)
     return back @ _power(root @ b @ root, 0.5) @ back
 
@@ -203,7 +203,7 @@ def equilibrium_layers(
     array([2.5, 2.5])
     """
     (v,) = finite(target=target)
-    x, e = _definite(inputs=inputs), _definite(residuals=residuals)
+    x, e = definite(inputs=inputs, residuals=residuals)
     if depth < 2 or not np.any(v):
         raise ValueError(f"depth={depth} must be >= 2, target must not be zero")
     left, s, right = np.linalg.svd(_power(e, 0.5) @ v @ _power(x, 0.5))
@@ -239,7 +239,7 @@ def flattest_trace(target: Matrix, inputs: Matrix) -> float:
     >>> flattest_trace(np.eye(2), np.eye(2))
     8.0
     """
-    (v,), x = finite(target=target), _definite(inputs=inputs)
+    (v,), (x,) = finite(target=target), definite(inputs=inputs)
     size = np.linalg.norm(v @ _power(x, 0.5), "nuc")
     return float(2 * np.sqrt(len(v) * np.trace(x)) * size)
 
@@ -253,19 +253,6 @@ def _orbit(charges, noise, weight, eta, decay) -> list[np.ndarray]:
     positive("noise", noise, zero=True)
     positive("weight", weight, zero=True)
     return rows
-
-
-def _definite(**matrix: Matrix) -> Matrix:
-    name = next(iter(matrix))
-    (m,) = finite(**matrix)
-    if (
-        m.ndim != 2
-        or len(m) != len(m.T)
-        or not np.allclose(m, m.T)
-        or np.linalg.eigvalsh(m)[0] <= 0
-    ):
-        raise ValueError(f"{name} must be symmetric and positive definite")
-    return m
 
 
 def _power(matrix: Matrix, exponent: float) -> Matrix:
